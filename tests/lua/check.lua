@@ -26,6 +26,21 @@ function check.equal(actual, expected, what)
 	end
 end
 
+--- By how much more `work` leaves this service with the second time than the first, in bytes of its account.
+function check.growth(work)
+	local memory = require "skynet.memory"
+	local function used()
+		collectgarbage()
+		collectgarbage()
+		skynet.yield() -- the figures are those of the last turn
+		return memory.info()[skynet.self()]
+	end
+	work()
+	local before = used()
+	work()
+	return used() - before
+end
+
 function check.same(a, b)
 	if type(a) ~= "table" or type(b) ~= "table" then
 		return a == b

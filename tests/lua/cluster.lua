@@ -47,23 +47,13 @@ function cases.calls_do_not_add_to_the_memory_of_who_calls()
 	local p = peer()
 	cluster.register("counted", p)
 	local proxy = cluster.proxy("me", "@counted")
-	local function used()
-		collectgarbage()
-		collectgarbage()
-		skynet.yield() -- the figures are those of the last turn
-		return memory.info()[skynet.self()]
-	end
-	local function work()
+	local grown = check.growth(function()
 		for n = 1, 2000 do
 			cluster.call("me", "@counted", "echo", n)
 			cluster.send("me", "@counted", "echo", n)
 			skynet.call(proxy, "lua", "echo", n)
 		end
-	end
-	work()
-	local before = used()
-	work()
-	local grown = used() - before
+	end)
 	assert(math.abs(grown) < 16384, grown)
 	cluster.unregister "counted"
 	for handle, bytes in pairs(memory.info()) do

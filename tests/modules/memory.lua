@@ -20,20 +20,6 @@ function cases.every_service_has_its_bytes()
 	end
 end
 
--- How much more the service has after `work` than before, when it has done it once already.
-local function growth(work)
-	local function used()
-		collectgarbage()
-		collectgarbage()
-		skynet.yield() -- the figures are those of the last turn
-		return memory.info()[skynet.self()]
-	end
-	work()
-	local before = used()
-	work()
-	return used() - before
-end
-
 function cases.what_a_service_has_sent_is_not_its_own()
 	local sink = service.new("memory sink", function()
 		local skynet = require "skynet"
@@ -46,7 +32,7 @@ function cases.what_a_service_has_sent_is_not_its_own()
 	end)
 	for _, size in ipairs { 8, 60, 150, 5000 } do
 		local text = string.rep("x", size)
-		local grown = growth(function()
+		local grown = check.growth(function()
 			for _ = 1, 1000 do
 				core.send(sink, skynet.PTYPE_LUA, 0, text)
 				skynet.send(sink, "lua", text)
@@ -58,7 +44,7 @@ function cases.what_a_service_has_sent_is_not_its_own()
 end
 
 function cases.what_an_ended_service_had_is_not_taken_from_who_ended_it()
-	local grown = growth(function()
+	local grown = check.growth(function()
 		for _ = 1, 300 do
 			skynet.kill(skynet.launch("logger", "/dev/null"))
 		end
